@@ -5,11 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { OPT_JSON = 256, OPT_TEXT, OPT_ASCII, OPT_SEED, OPT_VERSION };
+enum { OPT_JSON = 256, OPT_TEXT, OPT_SVG, OPT_ASCII, OPT_SEED, OPT_VERSION };
 
 static const struct option options[] = {
     {"json", no_argument, NULL, OPT_JSON},
     {"text", no_argument, NULL, OPT_TEXT},
+    {"svg", no_argument, NULL, OPT_SVG},
     {"ascii", no_argument, NULL, OPT_ASCII},
     {"seed", required_argument, NULL, OPT_SEED},
     {"version", no_argument, NULL, OPT_VERSION},
@@ -21,7 +22,7 @@ void cli_help(FILE *out)
 {
     fputs("usage: hemma-top [OPTION]... [TARGET]\n"
           "       hemma-top demo [--seed N]\n"
-          "       hemma-top snapshot [TARGET] [--json | --text]\n"
+          "       hemma-top snapshot [TARGET] [--json | --text | --svg]\n"
           "\n"
           "A live dashboard of a Docker host. TARGET is an ssh destination (as in `ssh TARGET`),\n"
           "`local` for this machine (the default), or `demo` for an embedded demo host.\n"
@@ -30,6 +31,7 @@ void cli_help(FILE *out)
           "  -F FILE      read FILE instead of ~/.ssh/config\n"
           "  --json       snapshot: one JSON object (unknown is null)\n"
           "  --text       snapshot: the screen as text (the default)\n"
+          "  --svg        snapshot: the screen as a picture\n"
           "  --ascii      draw with ASCII only\n"
           "  --seed N     demo: which made-up host to show\n"
           "  -h, --help   print this and exit\n"
@@ -67,8 +69,8 @@ static int parse_words(struct cli *cli, int n, char **words, struct error *error
     /* ssh would take such a word for an option. */
     if (cli->target[0] == '-' || cli->target[0] == '\0')
         return error_set(error, -EINVAL, "'%s' cannot be the name of a host", cli->target);
-    if (cli->json && cli->command != CLI_SNAPSHOT)
-        return error_set(error, -EINVAL, "--json goes with snapshot: hemma-top snapshot --json");
+    if ((cli->json || cli->svg) && cli->command != CLI_SNAPSHOT)
+        return error_set(error, -EINVAL, "--json and --svg go with snapshot: hemma-top snapshot");
     return 0;
 }
 
@@ -88,6 +90,9 @@ int cli_parse(struct cli *ret, int argc, char **argv, struct error *error)
             break;
         case OPT_TEXT:
             text = true;
+            break;
+        case OPT_SVG:
+            cli.svg = true;
             break;
         case OPT_ASCII:
             cli.ascii = true;
@@ -109,8 +114,8 @@ int cli_parse(struct cli *ret, int argc, char **argv, struct error *error)
         }
         at = optind;
     }
-    if (text && cli.json)
-        return error_set(error, -EINVAL, "--json and --text exclude each other");
+    if (text + cli.json + cli.svg > 1)
+        return error_set(error, -EINVAL, "of --json, --text and --svg, one at most");
     int status = parse_words(&cli, argc - optind, argv + optind, error);
     if (status == 0)
         *ret = cli;

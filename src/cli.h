@@ -24,7 +24,7 @@ struct cli {
     enum cli_command command;
     const char *target;     /* an ssh destination, "local" or "demo"; points into argv */
     const char *ssh_config; /* -F */
-    bool json;
+    bool json, svg;         /* snapshot: instead of text */
     bool ascii;
     uint64_t seed;
 };
