@@ -86,10 +86,12 @@ static int print_json(const struct model *model, const char *target)
 
 static int print_screen(const struct model *model, const struct cli *cli)
 {
-    struct screen *screen =
-        screen_new(&(struct screen_options){.model = model, .target = cli->target});
+    struct screen *screen = screen_new(
+        &(struct screen_options){.model = model, .target = cli->target, .read_only = true});
     /* Tall enough that no container is left out. */
-    int width = 140, height = cli->svg ? 42 : 42 + (int)model_count(model, KIND_CONTAINER);
+    int width = 140, height = 24 + (int)model_count(model, KIND_CONTAINER);
+    if (cli->svg || height < 42)
+        height = 42;
     struct canvas canvas;
     struct buf out;
     buf_init(&out, OUTPUT_MAX);
