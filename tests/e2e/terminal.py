@@ -55,7 +55,8 @@ class Terminal:
         self.raw = bytearray()
         self.status = None
         environ = {k: v for k, v in os.environ.items() if not k.startswith(("LC_", "LANG"))}
-        environ.update({"TERM": "xterm-256color", "LANG": "C.UTF-8", **SANITIZER_ENV})
+        # Not xterm: pyte knows no REP, which xterm's terminfo has.
+        environ.update({"TERM": "tmux-256color", "LANG": "C.UTF-8", **SANITIZER_ENV})
         environ.pop("NO_COLOR", None)
         environ.pop("COLORTERM", None)
         for key, value in (env or {}).items():

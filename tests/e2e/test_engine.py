@@ -19,7 +19,8 @@ CONTAINER = {
 
 
 class Engine:
-    """Answers each request by answer(path) -> (status, body bytes), or None to hang."""
+    """Answers each request by answer(path) -> (status, body), or None to hang. A body of None opens a
+    stream in which nothing happens."""
 
     def __init__(self, answer):
         self.directory = tempfile.mkdtemp()
@@ -67,6 +68,10 @@ class Engine:
                     threading.Event().wait(30)
                     return
                 status, body = answer
+                if body is None:
+                    connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+                    threading.Event().wait(30)
+                    return
                 connection.sendall(b"HTTP/1.1 %d X\r\nContent-Type: application/json\r\n"
                                    b"Content-Length: %d\r\n\r\n" % (status, len(body)) + body)
         except OSError:
@@ -79,9 +84,13 @@ def healthy(path):
     if path.endswith("/version"):
         return 200, b'{"Version":"20.10.24","ApiVersion":"1.41","MinAPIVersion":"1.12"}'
     if "/events" in path:
-        return None
+        return 200, None
     if "/containers/json" in path:
         return 200, json.dumps([CONTAINER]).encode()
+    if path.endswith("/json"):
+        name = path.split("/")[-2]
+        state = "levitating" if name[0] == "c" else "running"
+        return 200, json.dumps({"Id": name, "State": {"Status": state, "ExitCode": 0}}).encode()
     return 404, b'{"message":"no such thing"}'
 
 

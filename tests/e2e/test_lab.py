@@ -128,7 +128,7 @@ class Live(unittest.TestCase):
             t.wait("nginx-proxy", 1)
             docker("restart", "-t", "0", "huleedu_api_gateway_service")
             t.wait("event of the restart", 0.5,
-                   lambda s: re.search(r"huleedu_api_gateway\S*\s.*(restarted|started)", s.text()))
+                   lambda s: s.row(r"restarted\s+huleedu_api_gateway"))
 
 
 @needs_lab
@@ -285,8 +285,8 @@ class BadHosts(unittest.TestCase):
             s.bind(("127.0.0.1", 0))
             port = s.getsockname()[1]
         path, _ = self.config(f"Host nobody\n HostName 127.0.0.1\n Port {port}\n")
-        self.says(["-F", path, "nobody"], rf"127\.0\.0\.1.*{port}", r"(?i)refused")
-        self.shows(["-F", path, "nobody"], r"(?i)refused")
+        self.says(["-F", path, "nobody"], rf"127\.0\.0\.1.*{port}", r"refuses")
+        self.shows(["-F", path, "nobody"], r"refuses")
 
     def test_failed_authentication(self):
         _, directory = self.config("")
@@ -294,7 +294,7 @@ class BadHosts(unittest.TestCase):
         path, _ = self.config(f"Host wrongkey\n HostName 127.0.0.1\n Port {lab.ENV['LAB_PORT']}\n User olof\n"
                               f" IdentityFile {directory}/wrong\n IdentitiesOnly yes\n IdentityAgent none\n"
                               f" UserKnownHostsFile {lab.LAB_DIR}/known_hosts\n")
-        self.says(["-F", path, "wrongkey"], r"olof@127\.0\.0\.1", r"publickey")
+        self.says(["-F", path, "wrongkey"], r"olof", r"127\.0\.0\.1", r"publickey")
 
     def test_changed_host_key(self):
         _, directory = self.config("")
@@ -325,22 +325,22 @@ class BadHosts(unittest.TestCase):
 
     def test_password_before_the_screen_and_after_a_lost_link(self):
         with Terminal(*target("hemma-password")) as t:
-            t.wait(r"(?i)password", 2)
+            t.wait("Password for", 2)
             t.keys(lab.ENV["LAB_PASSWORD"], "enter")
             t.wait("huleedu_nlp_service", 2)
             self.assertNotIn(lab.ENV["LAB_PASSWORD"].encode(), bytes(t.raw))
             ctl("sshd", "kill")
-            t.wait(r"(?i)password", 5)
+            t.wait("Password for", 5)
             self.assertIn("huleedu_nlp_service", t.text(), "asked on the screen")
             t.keys(lab.ENV["LAB_PASSWORD"], "enter")
-            t.wait("healed", 5, lambda s: not re.search(r"(?i)password|\blost\b|stale", s.text()))
+            t.wait("healed", 5, lambda s: not re.search(r"Password for|\blost\b|stale", s.text()))
             self.assertNotIn(lab.ENV["LAB_PASSWORD"].encode(), bytes(t.raw))
 
     def test_no_permission_for_docker(self):
-        result = self.says(target("hemma-nodocker"), r"(?i)permission", r"group docker|docker group")
+        result = self.says(target("hemma-nodocker"), r"may not use Docker", r"group docker")
         self.assertEqual(result.returncode, 3)
         with Terminal(*target("hemma-nodocker")) as t:
-            t.wait(r"(?i)permission", 2)
+            t.wait(r"may not use Docker", 2)
             t.wait("the host lives on", 2, lambda s: re.search(r"(?i)load|mem", s.text()))
 
     def test_no_forwarding_falls_back_to_dial_stdio(self):
