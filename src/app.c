@@ -14,7 +14,9 @@
 #include "ui/screen.h"
 #include "ui/term.h"
 
-#define FRAME_MS 50  /* frames from data: 20 a second at most */
+#define FRAME_MS 50  /* frames from data: one in this time, 20 a second, ... */
+#define BURST_MS 100 /* ... which a few after a quiet time may be ahead of */
+#define GATHER_MS 5  /* what changes together is drawn together */
 #define PLAIN_MS 300 /* how long the first connection may take before the screen comes up */
 #define COST_MS 5000 /* how often our own cost is measured */
 #define ANSWER_MAX 1024
@@ -37,7 +39,8 @@ struct app {
     uv_signal_t signals[N_SIGNALS];
     bool asked_plainly; /* the operator answers on the plain terminal: the screen can wait */
     bool ready_is_polled;
-    int64_t last_frame;
+    int64_t frames_until;       /* monotonic ms up to which the frames so far use up their rate */
+    int64_t frame_at;           /* when the frame timer comes, while it is active */
     int64_t cost_at, cost_used; /* us */
     int code;
 };
@@ -100,7 +103,8 @@ static void draw(struct app *app)
     }
     screen_render(app->screen, &app->canvas);
     term_draw(app->term, &app->canvas);
-    app->last_frame = clock_mono_ms();
+    int64_t now = clock_mono_ms();
+    app->frames_until = (app->frames_until > now ? app->frames_until : now) + FRAME_MS;
 }
 
 static void on_frame(uv_timer_t *timer)
@@ -118,13 +122,18 @@ static void schedule(struct app *app)
 {
     if (app->term == NULL || app->ready_is_polled)
         return;
-    int64_t now = clock_mono_ms();
-    int64_t at =
-        screen_dirty(app->screen) ? app->last_frame + FRAME_MS : screen_deadline(app->screen);
+    int64_t now = clock_mono_ms(), at = screen_deadline(app->screen);
+    if (screen_dirty(app->screen)) {
+        at = app->frames_until - BURST_MS;
+        if (at < now + GATHER_MS)
+            at = now + GATHER_MS;
+    }
     if (at == INT64_MAX)
         uv_timer_stop(&app->frame);
-    else
+    else if (!uv_is_active((uv_handle_t *)&app->frame) || at < app->frame_at) {
+        app->frame_at = at;
         uv_timer_start(&app->frame, on_frame, at > now ? (uint64_t)(at - now) : 0, 0);
+    }
 }
 
 static void suspend(struct app *app)

@@ -17,7 +17,8 @@ def proxy(rtt=0):
     port_file, control = f"{directory}/port", f"{directory}/control"
     process = subprocess.Popen([os.path.join(ROOT, "tests/lab/proxy"), "--listen", "127.0.0.1:0",
                                 "--to", f"127.0.0.1:{lab.ENV['LAB_PORT']}", "--rtt", str(rtt),
-                                "--control", control, "--port-file", port_file])
+                                "--control", control, "--port-file", port_file],
+                               stdout=subprocess.DEVNULL)
     try:
         port = lab.wait_until(lambda: os.path.exists(port_file) and open(port_file).read().strip(), 10,
                           "the proxy listens")
