@@ -78,7 +78,8 @@ static void print_errors(const struct model *model)
 static int print_json(const struct model *model, const char *target)
 {
     json_t *object = model_json(model, target, clock_mono_ms(), clock_wall_ms());
-    int status = object == NULL ? -1 : json_dumpf(object, stdout, JSON_INDENT(2));
+    int status =
+        object == NULL ? -1 : json_dumpf(object, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
     json_decref(object);
     putchar('\n');
     return status;

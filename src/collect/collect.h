@@ -44,19 +44,31 @@ void collect_link(struct collection *collection, const struct remote_status *sta
 /* Every collector has given its first whole answer, or said why it cannot (for `snapshot`). */
 bool collect_settled(const struct collection *collection);
 
+/* The ids of what there is exactly one of. */
+#define HOST_ID "host"
+#define LINK_ID "link"
+
 /* For collectors. Reports the source's state; `message` NULL or "" when there is nothing to say. */
 void collect_source(struct collect_context *context, const struct collector *collector,
                     enum source_state state, const char *message);
 /* Observes one entity by this collector. payload->id and what it knows must be set. */
 void collect_observe(struct collect_context *context, const struct collector *collector,
-                     enum entity_kind kind, struct entity *payload);
+                     enum entity_kind kind, const struct entity *payload);
+/* The same, about the fields of `mask`: those of them that the payload does not know become
+ * unknown. */
+void collect_observe_fields(struct collect_context *context, const struct collector *collector,
+                            enum entity_kind kind, const struct entity *payload, uint64_t mask);
 void collect_gone(struct collect_context *context, const struct collector *collector,
                   enum entity_kind kind, const char *id);
 void collect_list(struct collect_context *context, const struct collector *collector,
                   enum entity_kind kind, enum obs_op begin_or_end);
 
+/* The first whole answer is in (see collect_settled). A source that failed or is lost is settled
+ * too. */
+void collect_whole(struct collect_context *context, const struct collector *collector);
+
 /* The registry, NULL-terminated. */
 extern const struct collector *const collectors[];
-extern const struct collector collector_docker, collector_host;
+extern const struct collector collector_docker, collector_host, collector_disks;
 
 #endif

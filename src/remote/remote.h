@@ -115,7 +115,7 @@ struct channel *remote_exec(struct remote *remote, const char *command, int fd, 
                             const struct channel_events *events, void *ctx);
 
 /* Ends a channel early; `ended` is not called any more. NULL is allowed. */
-void channel_close(struct channel *channel);
+void channel_cancel(struct channel *channel);
 
 /* A forward: an AF_UNIX path in our private runtime directory; each connection made to it BY THIS
  * PROCESS (SO_PEERCRED: pid and uid) is carried to `address`. Others are closed and counted.

@@ -8,7 +8,7 @@
 static int parse(struct cli *cli, struct error *error, const char *line)
 {
     static char words[256];
-    char *argv[16] = {"hemma-top"};
+    char program[] = "hemma-top", *argv[16] = {program};
     int argc = 1;
     memset(words, 0, sizeof(words));
     memcpy(words, line, strlen(line));
