@@ -286,7 +286,9 @@ static pid_t start_agent(const char *socket)
     assert_int_equal(posix_spawnp(&pid, argv[0], &actions, NULL, (char *const *)argv, environ), 0);
     posix_spawn_file_actions_destroy(&actions);
     setenv("SSH_AUTH_SOCK", socket, 1);
-    for (int i = 0; i < 300 && access(socket, R_OK) < 0; i++)
+    /* The socket is there a moment before the agent listens on it; 2 is "no agent". */
+    const char *list[] = {"ssh-add", "-q", "-l", NULL};
+    for (int i = 0; i < 300 && run_program(list) == 2; i++)
         usleep(10000);
     const char *wrong[] = {"ssh-add", "-q", sshd_path(&sshd, "wrong"), NULL};
     const char *right[] = {"ssh-add", "-q", sshd_path(&sshd, "key"), NULL};
