@@ -40,6 +40,10 @@ lint: all
 	@tests/deps check
 	@BUILD=$(BUILD) tests/lint
 
+# The README's picture, made by the program itself.
+pictures: all
+	@$(BUILD)/hemma-top snapshot demo --svg >man/hemma-top.svg
+
 install: all
 	@cmake --install $(BUILD)
 
