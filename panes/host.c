@@ -329,8 +329,11 @@ static void summary(void *data, struct canvas *line, const struct pane_context *
                       KNOWN(host, HOST_cpu_percent) ? host->cpu_percent : (double)NAN, &cpu_limits);
     x = summary_share(line, x, "mem", memory_percent(host), &memory_limits);
     const struct disk *fullest;
-    if (fullest_disks(context->model, &fullest, 1) > 0 && KNOWN(fullest, DISK_used_percent))
-        x = summary_share(line, x, fullest->e.id, fullest->used_percent, &disk_limits);
+    if (fullest_disks(context->model, &fullest, 1) > 0 && KNOWN(fullest, DISK_used_percent)) {
+        char word[64];
+        snprintf(word, sizeof(word), "disk %s", fullest->e.id);
+        x = summary_share(line, x, word, fullest->used_percent, &disk_limits);
+    }
     char load[48] = "–";
     if (KNOWN(host, HOST_load_1m))
         snprintf(load, sizeof(load), "%.1f", host->load_1m);

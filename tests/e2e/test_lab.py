@@ -336,6 +336,17 @@ class BadHosts(unittest.TestCase):
             t.wait("healed", 5, lambda s: not re.search(r"Password for|\blost\b|stale", s.text()))
             self.assertNotIn(lab.ENV["LAB_PASSWORD"].encode(), bytes(t.raw))
 
+    def test_keyboard_interactive(self):
+        with Terminal(*target("hemma-keyboard")) as t:
+            t.wait("Password", 2)
+            t.keys("wrong", "enter")
+            t.wait("not let in", 5, lambda s: re.search("does not let|Password", s.text().split("\n", 2)[-1]))
+        with Terminal(*target("hemma-keyboard")) as t:
+            t.wait("Password", 2)
+            t.keys(lab.ENV["LAB_PASSWORD"], "enter")
+            t.wait("huleedu_nlp_service", 2)
+            self.assertNotIn(lab.ENV["LAB_PASSWORD"].encode(), bytes(t.raw))
+
     def test_no_permission_for_docker(self):
         result = self.says(target("hemma-nodocker"), r"may not use Docker", r"group docker")
         self.assertEqual(result.returncode, 3)
