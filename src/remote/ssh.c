@@ -125,7 +125,7 @@ static int ssh_open(struct remote *remote, struct channel *channel, const struct
         status = error_set(error, -ENOTCONN, "not connected to %s", remote->status.address);
     else if ((note = note_new(NOTE_OPEN, channel->id, address->rest)) == NULL)
         status = error_set(error, -ENOMEM, "no memory for a channel");
-    if (status < 0) {
+    if (note == NULL) {
         fd_close(fd);
         fd_close(error_fd);
         return status;
