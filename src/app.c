@@ -317,11 +317,13 @@ static void init_handles(struct app *app)
     }
 }
 
-static void close_handle(uv_handle_t *handle, void *arg)
+static void close_handles(struct app *app)
 {
-    (void)arg;
-    if (!uv_is_closing(handle))
-        uv_close(handle, NULL);
+    uv_timer_t *timers[] = {&app->frame, &app->esc, &app->plain, &app->cost};
+    for (size_t i = 0; i < sizeof(timers) / sizeof(timers[0]); i++)
+        uv_close((uv_handle_t *)timers[i], NULL);
+    for (size_t i = 0; i < N_SIGNALS; i++)
+        uv_close((uv_handle_t *)&app->signals[i], NULL);
 }
 
 static void done(struct app *app)
@@ -335,9 +337,8 @@ static void done(struct app *app)
     screen_free(app->screen);
     session_free(app->session);
     canvas_done(&app->canvas);
-    uv_walk(&app->loop, close_handle, NULL);
-    uv_run(&app->loop, UV_RUN_DEFAULT);
-    uv_loop_close(&app->loop);
+    close_handles(app);
+    session_drain(&app->loop);
 }
 
 int app_run(const struct cli *cli)

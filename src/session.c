@@ -128,6 +128,13 @@ void session_free(struct session *session)
     free(session);
 }
 
+void session_drain(uv_loop_t *loop)
+{
+    /* A uv_stop() that came last makes the first run return at once. */
+    while (uv_loop_close(loop) == UV_EBUSY)
+        uv_run(loop, UV_RUN_DEFAULT);
+}
+
 const struct model *session_model(const struct session *session)
 {
     return session->model;

@@ -21,8 +21,10 @@ struct session_events {
 /* Begins to connect at once. NULL and the sentence for what can never work. */
 struct session *session_new(uv_loop_t *loop, const struct cli *cli, bool batch,
                             const struct session_events *events, void *ctx, struct error *error);
-/* Ends everything; run the loop until it is empty afterwards. */
+/* Ends everything; session_drain() afterwards. */
 void session_free(struct session *session);
+/* Runs the loop until nothing is left in it, and closes it. */
+void session_drain(uv_loop_t *loop);
 
 const struct model *session_model(const struct session *session);
 /* NULL for the demo. */

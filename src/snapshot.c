@@ -157,7 +157,6 @@ int snapshot_run(const struct cli *cli)
     print_errors(session_model(snapshot.session));
     session_free(snapshot.session);
     uv_close((uv_handle_t *)&snapshot.patience, NULL);
-    uv_run(&snapshot.loop, UV_RUN_DEFAULT);
-    uv_loop_close(&snapshot.loop);
+    session_drain(&snapshot.loop);
     return code;
 }
