@@ -138,7 +138,7 @@ class Link(unittest.TestCase):
             t.wait("huleedu_nlp_service", 1)
             ctl("sshd", "stop")
             try:
-                t.wait(r"(?i)\blost\b|reconnect|retry", 6)
+                t.wait("link lost", 6)
                 t.wait("the age of what is shown", 6, lambda s: re.search(r"stale|\bold\b", s.text()))
                 self.assertIn("huleedu_nlp_service", t.text(), "what was known stays on the screen")
                 # Missed meanwhile: must be right after it is back.
@@ -157,9 +157,7 @@ class Link(unittest.TestCase):
             t.wait("huleedu_nlp_service", 1)
             t.pump(1)
             say("stall")
-            start = time.monotonic()
-            t.wait(r"(?i)\blost\b|reconnect|retry", 6)
-            self.assertLess(time.monotonic() - start, 6 if os.environ.get("HEMMA_LINT") != "no" else 30)
+            t.wait(r"link lost", 6)
             t.keys("?")
             t.wait("(?i)help", 0.5)
             t.keys("q")
