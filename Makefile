@@ -12,7 +12,7 @@ $(BUILD)/hemma-top: FORCE
 	@tests/deps build
 	@cmake -S . -B $(BUILD) $(CMAKE_FLAGS) >$(BUILD).cmake.log 2>&1 || { cat $(BUILD).cmake.log; exit 1; }
 	@mkdir -p $(BUILD) && mv $(BUILD).cmake.log $(BUILD)/cmake.log
-	@MAKEFLAGS= cmake --build $(BUILD) -j $(JOBS)
+	@MAKEFLAGS= cmake --build $(BUILD) -j $(JOBS) -- --no-print-directory
 FORCE:
 
 # The dashboard on the embedded demo host; a text snapshot where there is no terminal.

@@ -115,7 +115,8 @@ static inline void sshd_start(struct sshd *sshd)
     assert_true(port_answers(sshd->port));
 }
 
-/* Two host keys, one key that is let in ("key") and one that is not ("wrong"). */
+/* Keys are exchanged anew every 4 MB, so that a bulk transfer meets that several times. Two host
+ * keys, one key that is let in ("key") and one that is not ("wrong"). */
 static inline void sshd_init(struct sshd *sshd)
 {
     char text[1024], line[512];
@@ -135,13 +136,14 @@ static inline void sshd_init(struct sshd *sshd)
     snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s\n", line);
     write_file(sshd_path(sshd, "authorized_keys"), text);
     sshd->port = free_port();
-    snprintf(text, sizeof(text),
-             "Port %d\nListenAddress 127.0.0.1\nHostKey %s\nHostKey %s\nAuthorizedKeysFile %s\n"
-             "StrictModes no\nUsePAM no\nPidFile none\nPermitRootLogin yes\n"
-             "PasswordAuthentication no\nKbdInteractiveAuthentication no\nMaxStartups 100\n"
-             "AllowTcpForwarding yes\nAllowStreamLocalForwarding yes\nPrintMotd no\n",
-             sshd->port, sshd_path(sshd, "host_ed25519"), sshd_path(sshd, "host_ecdsa"),
-             sshd_path(sshd, "authorized_keys"));
+    snprintf(
+        text, sizeof(text),
+        "Port %d\nListenAddress 127.0.0.1\nHostKey %s\nHostKey %s\nAuthorizedKeysFile %s\n"
+        "StrictModes no\nUsePAM no\nPidFile none\nPermitRootLogin yes\n"
+        "PasswordAuthentication no\nKbdInteractiveAuthentication no\nMaxStartups 100\n"
+        "AllowTcpForwarding yes\nAllowStreamLocalForwarding yes\nPrintMotd no\nRekeyLimit 4M\n",
+        sshd->port, sshd_path(sshd, "host_ed25519"), sshd_path(sshd, "host_ecdsa"),
+        sshd_path(sshd, "authorized_keys"));
     write_file(sshd_path(sshd, "sshd_config"), text);
 }
 
