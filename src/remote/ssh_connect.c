@@ -142,6 +142,17 @@ static int socket_error(int fd)
     return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0 ? -errno : -error;
 }
 
+/* A connection to a local port where nobody listens may be given that very port as its own, and
+ * then has itself as its peer: it would keep a server from coming back there. */
+static bool meets_itself(int fd)
+{
+    struct sockaddr_storage own = {0}, peer = {0};
+    socklen_t own_len = sizeof(own), peer_len = sizeof(peer);
+    return getsockname(fd, (struct sockaddr *)&own, &own_len) == 0 &&
+           getpeername(fd, (struct sockaddr *)&peer, &peer_len) == 0 && own_len == peer_len &&
+           memcmp(&own, &peer, own_len) == 0;
+}
+
 /* Waits until one is connected (its descriptor is returned, and taken out), or -ETIMEDOUT at
  * `until`, or -EAGAIN when one failed; `ret_why` is the last failure. */
 static int await(struct ssh_link *link, struct pollfd *fds, int *count, int64_t until, int *ret_why)
@@ -155,6 +166,8 @@ static int await(struct ssh_link *link, struct pollfd *fds, int *count, int64_t 
         int fd = fds[i].fd;
         int status = socket_error(fd);
         fds[i] = fds[--*count];
+        if (status == 0 && meets_itself(fd))
+            status = -ECONNREFUSED;
         if (status == 0)
             return fd;
         *ret_why = status;
@@ -189,7 +202,7 @@ static int race(struct ssh_link *link, const struct addrinfo *address, int64_t d
     }
     for (int i = 1; i < count; i++)
         close(fds[i].fd);
-    return status >= 0 || status == -ECANCELED ? status : why;
+    return status != -EAGAIN ? status : why;
 }
 
 static int explain(struct ssh_link *link, int status)
